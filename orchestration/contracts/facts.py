@@ -285,6 +285,7 @@ class AlertChanged(Record):
     firing: bool = Field(description="False: it ended.")
     severity: Literal["warning", "critical"] = Field(description="Of the alert.")
     summary: str = Field(description="For a person.")
+    fingerprint: str = Field(default="", description="Of its labels: an alert of one stage is not another's.")
 
 
 class SearchServed(Record):

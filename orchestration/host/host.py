@@ -94,7 +94,7 @@ class HostProcess:
         )
         self._resources = ResourceWatch(
             lambda: self.verbs.status(with_health=True),
-            self._assembly.ledger.outbox.note,
+            self._assembly.ledger.outbox,
         )
         self._service = service or LocalService(HOST_SERVICE, settings.data_dir, {})
         self._service.verbs.update(verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]

@@ -10,19 +10,22 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from orchestration.contracts.facts import ResourceChanged
 from orchestration.contracts.host import HostStatus
-from orchestration.contracts.outbox import Observation
+from orchestration.contracts.outbox import Observation, OutboxLedger
 from orchestration.errors import MedkgError
 
 __all__ = ["ResourceWatch", "problems_of"]
 
 READING_SECONDS: Final = 10.0
+KEPT_SECONDS: Final = 86_400.0
+"""How long a loss holds for `medkg status`."""
+MOST: Final = 10_000
 ENDED: Final = "it ended and was started again"
 CODE: Final = re.compile(r"MEDKG-\d{3}")
 
@@ -30,13 +33,11 @@ CODE: Final = re.compile(r"MEDKG-\d{3}")
 class ResourceWatch:
     """Watches from `start` until `close`, in its own thread."""
 
-    def __init__(
-        self, status: Callable[[], HostStatus], note: Callable[[Sequence[Observation]], None]
-    ) -> None:
+    def __init__(self, status: Callable[[], HostStatus], outbox: OutboxLedger) -> None:
         self._status = status
-        self._note = note
-        self._noted: dict[str, str] = {}
-        """Problems of resources as they were noted last."""
+        self._outbox = outbox
+        self._noted: set[str] | None = None
+        """Resources that were noted as unusable; None: not read from the outbox so far."""
         self._restarts: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
@@ -50,31 +51,36 @@ class ResourceWatch:
         """Note what changed since the last reading."""
         status = self._status()
         problems = problems_of(status)
-        lost = {name: problem for name, problem in problems.items() if name not in self._noted}
-        back = self._noted.keys() - problems.keys()
-        ended = [name for name in self._restarted(status) if name not in {*problems, *self._noted}]
+        noted = self._noted if self._noted is not None else self._lost_before()
+        restarts = {child.name: child.restarts for child in status.children}
+        ended = [
+            name
+            for name, count in restarts.items()
+            if count > self._restarts.get(name, 0) and name not in {*problems, *noted}
+        ]
+        lost = {name: problem for name, problem in problems.items() if name not in noted}
         changes = [
             *(change for name in ended for change in (_changed(name, ENDED), _changed(name, None))),
             *(_changed(name, problem) for name, problem in lost.items()),
-            *(_changed(name, None) for name in sorted(back)),
+            *(_changed(name, None) for name in sorted(noted - problems.keys())),
         ]
-        if not changes:
-            return
-        self._note([Observation(change, time.time()) for change in changes])
+        if changes:
+            self._outbox.note([Observation(change, time.time()) for change in changes])
         for change in changes:
             self._log.warning(
                 "resource_available" if change.available else "resource_unavailable",
                 resource=change.resource,
                 message=change.message,
             )
-        self._noted = problems
+        self._noted, self._restarts = set(problems), restarts
 
-    def _restarted(self, status: HostStatus) -> list[str]:
-        """Children that ended and were started again between two readings."""
-        restarts = {child.name: child.restarts for child in status.children}
-        again = [name for name, count in restarts.items() if count > self._restarts.get(name, 0)]
-        self._restarts = restarts
-        return again
+    def _lost_before(self) -> set[str]:
+        """Resources that an earlier host of the ledger lost and did not get back."""
+        newest: dict[str, bool] = {}
+        for fact in self._outbox.recent(("resource.changed",), time.time() - KEPT_SECONDS, MOST):
+            if isinstance(fact.body, ResourceChanged):
+                newest.setdefault(fact.body.resource, fact.body.available)
+        return {name for name, available in newest.items() if not available}
 
     def close(self) -> None:
         """Stop watching. Idempotent."""

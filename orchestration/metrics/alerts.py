@@ -18,6 +18,10 @@ from orchestration.contracts.outbox import Observation, OutboxLedger
 
 __all__ = ["ReportedAlerts"]
 
+KEPT_SECONDS: Final = 7 * 86_400.0
+"""How far an alert is looked for that fires: Alertmanager repeats it more often."""
+MOST: Final = 10_000
+
 MOST_CHARACTERS: Final = 1_000
 """Of a summary that is kept."""
 
@@ -49,22 +53,32 @@ class ReportedAlerts:
     def __init__(self, outbox: OutboxLedger, now: Callable[[], float]) -> None:
         self._outbox = outbox
         self._now = now
-        self._firing: set[str] = set()
+        self._firing: set[str] | None = None
+        """Fingerprints; None: not read from the outbox so far."""
         self._lock = threading.Lock()
 
     def take(self, body: bytes) -> int:
         """Note what changed; returns the number of facts. Raises ValueError for anything but a report."""
         report = _Report.model_validate_json(body)
         with self._lock:
+            firing = self._firing if self._firing is not None else self._fired_before()
             changed = [
                 alert
                 for alert in report.alerts
-                if (alert.status == "firing") != (alert.fingerprint in self._firing)
+                if (alert.status == "firing") != (alert.fingerprint in firing)
             ]
             self._outbox.note([Observation(_change(alert), self._now()) for alert in changed])
-            for alert in changed:
-                (self._firing.add if alert.status == "firing" else self._firing.discard)(alert.fingerprint)
+            ended = {alert.fingerprint for alert in report.alerts if alert.status == "resolved"}
+            self._firing = (firing | {alert.fingerprint for alert in report.alerts}) - ended
         return len(changed)
+
+    def _fired_before(self) -> set[str]:
+        """What fired when an earlier relay of the ledger ended."""
+        newest: dict[str, bool] = {}
+        for fact in self._outbox.recent(("alert.changed",), self._now() - KEPT_SECONDS, MOST):
+            if isinstance(fact.body, AlertChanged):
+                newest.setdefault(fact.body.fingerprint, fact.body.firing)
+        return {fingerprint for fingerprint, firing in newest.items() if firing}
 
 
 def _change(alert: _Alert) -> AlertChanged:
@@ -73,4 +87,5 @@ def _change(alert: _Alert) -> AlertChanged:
         firing=alert.status == "firing",
         severity=alert.labels.severity,
         summary=alert.annotations.summary[:MOST_CHARACTERS],
+        fingerprint=alert.fingerprint,
     )

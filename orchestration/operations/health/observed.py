@@ -61,8 +61,8 @@ def _subject(fact: Fact) -> tuple[str, ...] | None:
             return "service", fact.pipeline_name, stage, resource, code
         case ResourceChanged(resource=resource):
             return "resource", resource
-        case AlertChanged(alert=alert):
-            return "alert", alert
+        case AlertChanged(alert=alert, fingerprint=fingerprint):
+            return "alert", alert, fingerprint
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from orchestration.contracts.facts import AlertChanged
 from orchestration.errors import HostUnavailableError
 from orchestration.ledger import SqlLedger
+from orchestration.metrics.alerts import ReportedAlerts
 from orchestration.metrics.endpoint import MetricsEndpoint
 from orchestration.settings import Settings
 
@@ -59,6 +61,15 @@ def test_an_alert_fires_is_repeated_and_ends(address: str, ledger: SqlLedger) ->
 def test_several_alerts_come_in_one_report(address: str, ledger: SqlLedger) -> None:
     httpx.post(address, json=a_report(("A", "firing"), ("B", "firing"))).raise_for_status()
     assert noted(ledger) == [("A", True), ("B", True)]
+
+
+def test_an_alert_that_fired_under_an_earlier_relay_ends_under_the_next(
+    address: str, ledger: SqlLedger
+) -> None:
+    earlier = ReportedAlerts(ledger.outbox, time.time)
+    earlier.take(json.dumps(a_report(("GpuSick", "firing"), ("DiskFilling", "firing"))).encode())
+    httpx.post(address, json=a_report(("GpuSick", "resolved"), ("DiskFilling", "firing"))).raise_for_status()
+    assert noted(ledger) == [("GpuSick", True), ("DiskFilling", True), ("GpuSick", False)]
 
 
 @pytest.mark.parametrize(
