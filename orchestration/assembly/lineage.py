@@ -1,6 +1,6 @@
-"""The sink of lineage, where the OpenLineage library is configured, with the places of a data folder.
+"""The sink of lineage, with the places of a data folder.
 
-Comes in: settings, topologies. Leaves: a sink for the relay, or None.
+Comes in: settings, topologies. Leaves: a sink for the relay.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from orchestration.errors import MedkgError
 from orchestration.lineage.datasets import Places
 from orchestration.lineage.runs import DatasetName
-from orchestration.lineage.transports import is_configured, job_namespace
+from orchestration.lineage.transports import job_namespace
 from orchestration.settings import Settings
 from orchestration.stores.file_names import file_name
 
@@ -26,15 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["lineage_places", "lineage_sink"]
 
 
-def lineage_sink(
-    settings: Settings, topology_of: Callable[[str, str], TopologyGraph]
-) -> OpenLineageEmitter | None:
-    """The sink; None unless OPENLINEAGE_ variables or openlineage.yml name a transport.
-
-    Raises ConfigurationError where they do so in a way that cannot be used.
-    """
-    if not is_configured(os.environ):
-        return None
+def lineage_sink(settings: Settings, topology_of: Callable[[str, str], TopologyGraph]) -> OpenLineageEmitter:
+    """The sink; raises ConfigurationError where its transport is not configured so that it can be used."""
     from orchestration.lineage.emitter import OpenLineageEmitter
     from orchestration.lineage.transports import Transport
 

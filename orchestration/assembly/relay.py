@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from orchestration.assembly.assembled import Assembly
 from orchestration.assembly.sinks import open_sinks
-from orchestration.contracts.host import HostStatus
-from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError
+from orchestration.errors import ConfigurationError
 from orchestration.events.relay import Relay
-from orchestration.jobs.host_client import HostClient
+from orchestration.jobs.host_status import host_status
 from orchestration.metrics.endpoint import MetricsEndpoint
 from orchestration.metrics.readings import DagsterTicks
 from orchestration.processes.child_process import own_identity
@@ -23,17 +23,11 @@ from orchestration.settings import Settings
 
 __all__ = ["publish_once", "serve_relay"]
 
-LastTicks: TypeAlias = Callable[[], tuple[Mapping[str, float], Mapping[str, float]]]
-"""Of sensors and of daemons, seconds since the epoch."""
-
-HOST_SECONDS: Final = 5.0
-"""How long a scrape waits for the host."""
-
 DRAIN_SECONDS: Final = 5.0
 """How long it goes on publishing once it is to end; a host ends its children after ten."""
 
 
-def serve_relay(settings: Settings, ticks: LastTicks | None = None) -> None:
+def serve_relay(settings: Settings, ticks: Callable[[], DagsterTicks] | None = None) -> None:
     """Publish and serve /metrics until SIGTERM or Ctrl-C; main thread only.
 
     `ticks`: when sensors ticked and daemons lived last, by name; None leaves these metrics out.
@@ -78,19 +72,11 @@ def _relay(assembly: Assembly) -> Relay:
     return Relay(assembly.ledger.outbox, sinks, own_identity())
 
 
-def _endpoint(assembly: Assembly, relay: Relay, ticks: LastTicks | None) -> MetricsEndpoint:
-    client = HostClient(assembly.settings, {"status": HOST_SECONDS})
-
-    def host() -> HostStatus | MedkgError:
-        try:
-            return client.status(with_health=True)
-        except HostUnavailableError as error:
-            return error
-
+def _endpoint(assembly: Assembly, relay: Relay, ticks: Callable[[], DagsterTicks] | None) -> MetricsEndpoint:
     return MetricsEndpoint(
         assembly.settings,
         assembly.ledger,
-        host,
-        (lambda: DagsterTicks(*ticks())) if ticks is not None else None,
+        partial(host_status, assembly.settings, with_health=True),
+        ticks,
         state=lambda: relay.state_of("metrics"),
     )

@@ -74,9 +74,7 @@ def _webhook(settings: Settings) -> FactSink:
 def _lineage(settings: Settings, topology_of: TopologyOf) -> FactSink:
     from orchestration.assembly.lineage import lineage_sink
 
-    sink = lineage_sink(settings, topology_of)
-    assert sink is not None
-    return sink
+    return lineage_sink(settings, topology_of)
 
 
 def _metrics() -> FactSink:

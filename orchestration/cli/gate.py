@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import INGEST, example
-from orchestration.cli.host_status import host_status
 from orchestration.cli.output import MOST, AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Obstacle, WaitingDocument
+from orchestration.jobs.host_status import host_status
 from orchestration.settings import Settings
 
 gate = typer.Typer(help="List documents that wait at a gate, and let them pass.", no_args_is_help=True)

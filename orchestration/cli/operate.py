@@ -11,7 +11,6 @@ from rich.markup import escape
 from orchestration.cli.degradations import show_degraded
 from orchestration.cli.graph_projection import described
 from orchestration.cli.help_text import HOST, INDEX, example
-from orchestration.cli.host_status import host_status
 from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.errors import (
     ExitCode,
@@ -20,6 +19,7 @@ from orchestration.errors import (
     PlaneUnavailableError,
     UsageError,
 )
+from orchestration.jobs.host_status import host_status
 from orchestration.settings import Settings
 
 PLANE_SECONDS = 300.0

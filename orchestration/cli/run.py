@@ -11,13 +11,13 @@ import psutil
 import typer
 
 from orchestration.cli.help_text import INGEST, example
-from orchestration.cli.host_status import host_status
 from orchestration.cli.mirroring import Removal
 from orchestration.cli.output import MOST, AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.cli.tracing import job_counts, job_span
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode, HostUnavailableError, UsageError
+from orchestration.jobs.host_status import host_status
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:

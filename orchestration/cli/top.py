@@ -17,12 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.cli.help_text import HOST, example
-from orchestration.cli.host_status import host_status
 from orchestration.cli.output import AsJson, answer, console, reports_errors
 from orchestration.contracts import Ledger
 from orchestration.contracts.host import HostStatus
 from orchestration.contracts.jobs import StageReport
+from orchestration.contracts.monitoring import DOCUMENT_STATES
 from orchestration.errors import HostUnavailableError
+from orchestration.jobs.host_status import host_status
 from orchestration.settings import Settings
 
 __all__ = ["register"]
@@ -31,8 +32,6 @@ RATE_SECONDS: Final = 300.0
 """Rates and durations are those of the last five minutes."""
 
 LAST_REPORTS: Final = 1_000
-
-STATES: Final = ("queued", "running", "waiting", "committed", "failed", "deleted")
 
 
 @reports_errors
@@ -69,7 +68,7 @@ def reading(ledger: Ledger, host: HostStatus | HostUnavailableError, now: float)
     return {
         "at": now,
         "documents": {
-            pipeline: {state: counts.documents.get((pipeline, state), 0) for state in STATES}
+            pipeline: {state: counts.documents.get((pipeline, state), 0) for state in DOCUMENT_STATES}
             for pipeline in pipelines
         },
         "queue_seconds": {name: max(0.0, now - since) for name, since in counts.queued_since.items()},
@@ -155,12 +154,12 @@ def _documents(value: Mapping[str, Any]) -> Table:
     rows = [
         [
             pipeline,
-            *(f"{states[state]:,}" for state in STATES),
+            *(f"{states[state]:,}" for state in DOCUMENT_STATES),
             _seconds(value["queue_seconds"].get(pipeline)),
         ]
         for pipeline, states in value["documents"].items()
     ]
-    return _table(["documents", *STATES, "oldest queued"], rows)
+    return _table(["documents", *DOCUMENT_STATES, "oldest queued"], rows)
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:

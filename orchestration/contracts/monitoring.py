@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import Field
 
 from orchestration.contracts.jobs import StageReport
 from orchestration.records import Record
 
-__all__ = ["GateAge", "LedgerReading", "MonitoringLedger"]
+__all__ = ["DOCUMENT_STATES", "GateAge", "LedgerReading", "MonitoringLedger"]
+
+
+DOCUMENT_STATES: Final = ("queued", "running", "waiting", "committed", "failed", "deleted")
+"""Where a document can stand, in the order of its way."""
 
 
 class GateAge(Record):

@@ -6,13 +6,12 @@ is old does not run, however long ago it last requested a run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from dagster import DagsterInstance
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from orchestration.dagster.instance import open_instance_at
+from orchestration.metrics.readings import DagsterTicks
 from orchestration.settings import Settings
 
 __all__ = ["LastTicks"]
@@ -25,22 +24,16 @@ class LastTicks:
         self._home = settings.dagster_home
         self._instance: DagsterInstance | None = None
 
-    def read(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    def read(self) -> DagsterTicks:
         """Times of sensors' last ticks and daemons' last heartbeats, seconds since the epoch, by name.
 
         Both are empty in a data folder for which Dagster never ran.
         """
         if self._instance is None:
             if not (self._home / "dagster.yaml").is_file():
-                return {}, {}
+                return DagsterTicks({}, {})
             self._instance = open_instance_at(self._home)
-        return self._sensors(self._instance), self._daemons(self._instance)
-
-    def close(self) -> None:
-        """Close the storage. Idempotent."""
-        if self._instance is not None:
-            self._instance.dispose()
-        self._instance = None
+        return DagsterTicks(self._sensors(self._instance), self._daemons(self._instance))
 
     def _sensors(self, instance: DagsterInstance) -> dict[str, float]:
         moments: dict[str, float] = {}

@@ -40,6 +40,7 @@ from orchestration.contracts.facts import (
 )
 from orchestration.contracts.jobs import JobState, StageReport
 from orchestration.metrics.names import METRICS, MOST_SERIES, OTHER
+from orchestration.tracing.places import TRACEPARENT
 
 __all__ = ["Counters", "Exemplar", "MetricsSink", "Series"]
 
@@ -308,5 +309,5 @@ def _stage_status(report: StageReport) -> str:
 
 def _trace_id(traceparent: str) -> str:
     """Trace id of a W3C trace context; '' for none."""
-    parts = traceparent.split("-")
-    return parts[1] if len(parts) == 4 else ""
+    match = TRACEPARENT.fullmatch(traceparent)
+    return match[1] if match else ""

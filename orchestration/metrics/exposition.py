@@ -60,6 +60,9 @@ class MedkgCollector(Collector):
             except (MedkgError, OSError) as error:
                 self._log.warning("metrics_part_unread", part=part, error=str(error))
                 read_well = False
+            except Exception:  # noqa: BLE001 - a part, also of Dagster's storage, hides no other
+                self._log.exception("metrics_part_unread", part=part)
+                read_well = False
             samples.append(Sample("medkg_scrape_part_up", (part,), read_well))
             samples.append(Sample("medkg_scrape_part_seconds", (part,), time.perf_counter() - started))
         yield from _families(counters or Counters(), samples)

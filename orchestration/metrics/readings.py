@@ -7,32 +7,36 @@ hides the others.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from orchestration.contracts.host import ChildState, HostStatus
 from orchestration.contracts.jobs import JobState
-from orchestration.contracts.monitoring import MonitoringLedger
+from orchestration.contracts.monitoring import DOCUMENT_STATES, MonitoringLedger
 from orchestration.contracts.outbox import OutboxLedger
 from orchestration.errors import MedkgError
+from orchestration.formats.last_checks import Check, last_check
 from orchestration.settings import Settings
 
-__all__ = ["DagsterTicks", "Readings", "Sample", "last_success_path"]
+__all__ = ["DagsterTicks", "Readings", "Sample", "StoreSizes"]
 
 GIB: Final = 2**30
 
 HOST_KEPT_SECONDS: Final = 5.0
 FILES_KEPT_SECONDS: Final = 60.0
 """How long a reading is used again: sizes of folders take a walk over their files."""
+MEASURED_SHARE: Final = 20.0
+"""Pause between two walks, in times of what the last one took."""
 
-DOCUMENT_STATES: Final = ("queued", "running", "waiting", "committed", "failed", "deleted")
 UNFINISHED_JOBS: Final = tuple(
     str(state) for state in JobState if state not in (JobState.DONE, JobState.CANCELLED)
 )
@@ -72,7 +76,7 @@ class Readings:
         self._outbox = outbox
         self._host = kept(host, HOST_KEPT_SECONDS)
         self._ticks = kept(ticks, HOST_KEPT_SECONDS) if ticks is not None else None
-        self._stores = kept(lambda: _store_sizes(settings), FILES_KEPT_SECONDS)
+        self._stores = StoreSizes(settings)
 
     def parts(self) -> Mapping[str, Callable[[], Iterator[Sample]]]:
         """The parts by name; each raises MedkgError or OSError when it cannot be read."""
@@ -206,19 +210,43 @@ def machine_samples(settings: Settings, stores: Mapping[str, int]) -> Iterator[S
         yield Sample("medkg_disk_size_bytes", (disk,), usage.total)
     for store, size in stores.items():
         yield Sample("medkg_store_bytes", (store,), size)
-    for check in ("backup", "verify"):
-        path = last_success_path(settings.data_dir, check)
-        if path.is_file():
-            noted = json.loads(path.read_text(encoding="utf-8"))
-            if noted["succeeded_at"] is not None:
-                yield Sample("medkg_last_success_timestamp_seconds", (check,), noted["succeeded_at"])
-            if check == "verify":
-                yield Sample("medkg_verify_differences", (), noted["differences"])
+    checks: tuple[Check, ...] = ("backup", "verify")
+    for check in checks:
+        noted = last_check(settings.data_dir, check)
+        if noted is not None and noted.succeeded_at is not None:
+            yield Sample("medkg_last_success_timestamp_seconds", (check,), noted.succeeded_at)
+        if noted is not None and check == "verify":
+            yield Sample("medkg_verify_differences", (), noted.differences)
 
 
-def last_success_path(data_dir: Path, check: str) -> Path:
-    """File that notes when a backup or a verification ended last, as operations/last_checks.py writes it."""
-    return data_dir / "cache" / f"last-{check}.json"
+class StoreSizes:
+    """Bytes of the stores of a data folder, measured again in a thread; no scrape waits for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sizes: Mapping[str, int] = {}
+        self._due_at = 0.0
+        self._guard = threading.Lock()
+
+    def __call__(self) -> Mapping[str, int]:
+        """As measured last; empty before that."""
+        with self._guard:
+            if time.monotonic() >= self._due_at:
+                self._due_at = float("inf")
+                threading.Thread(target=self._measure, name="store-sizes", daemon=True).start()
+            return self._sizes
+
+    def _measure(self) -> None:
+        started = time.monotonic()
+        try:
+            sizes = _store_sizes(self._settings)
+        except OSError as error:
+            structlog.get_logger(__name__).warning("stores not measured", reason=str(error))
+            sizes = {}
+        took = time.monotonic() - started
+        with self._guard:
+            self._sizes = sizes
+            self._due_at = time.monotonic() + max(FILES_KEPT_SECONDS, took * MEASURED_SHARE)
 
 
 def _store_sizes(settings: Settings) -> dict[str, int]:

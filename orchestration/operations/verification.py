@@ -11,8 +11,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from orchestration.errors import UsageError
+from orchestration.formats.last_checks import note_check
 from orchestration.jobs.host_client import HostClient
-from orchestration.operations.last_checks import note_check
 from orchestration.operations.parts import Parts
 from orchestration.operations.repair_means import open_means, pipeline_of
 from orchestration.records import DocumentKey

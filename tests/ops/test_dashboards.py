@@ -35,12 +35,12 @@ from orchestration.contracts.facts import (
     StageStarted,
     WindowClaimed,
 )
+from orchestration.formats.last_checks import note_check
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.metrics.counters import MetricsSink
 from orchestration.metrics.endpoint import MetricsEndpoint
 from orchestration.metrics.names import METRICS, RAY_METRICS
 from orchestration.metrics.readings import DagsterTicks
-from orchestration.operations.last_checks import note_check
 from orchestration.settings import Settings
 from tests.ops.prometheus import rules
 from tests.orchestration.metrics.facts import a_fact, one_of_each

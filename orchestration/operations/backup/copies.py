@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestration.formats.last_checks import note_check
 from orchestration.operations.backup.backing_up import back_up
 from orchestration.operations.backup.exporting import Observe, export_tenant
 from orchestration.operations.backup.folder import Manifest
 from orchestration.operations.backup.importing import Imported, import_tenant
 from orchestration.operations.backup.restoring import Restored, restore
-from orchestration.operations.last_checks import note_check
 from orchestration.operations.parts import Parts
 
 __all__ = ["Copies"]

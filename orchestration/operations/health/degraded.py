@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from orchestration.contracts import WaitingDocument
 from orchestration.contracts.outbox import OutboxReader, OutboxState
 from orchestration.errors import MedkgError
+from orchestration.formats.last_checks import LastCheck, last_check
 from orchestration.operations.health.degradation import Degradation, advice
 from orchestration.operations.health.observed import KINDS, SECONDS, observed
-from orchestration.operations.last_checks import LastCheck, last_check
 from orchestration.operations.store_checks import ask_store
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def _read(name: str, readings: Mapping[str, Reading]) -> list[Degradation]:
                 degradations.extend(reading())
             except MedkgError as error:
                 degradations.append(_unread(subject, error))
+            except OSError as error:
+                cause = f"it cannot be read: {error}"
+                degradations.append(
+                    Degradation(subject=subject, cause=cause, next_step="Check the disk and its permissions.")
+                )
         return ""
 
     try:

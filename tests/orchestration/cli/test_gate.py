@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from medkg.testing.ledger_suite.builders import OWNER, at_the_gate, everyone_alive
-from orchestration.cli import host_status
 from orchestration.contracts.host import HOST_SERVICE, HostStatus
 from orchestration.gates.pdf_conversions import CalledConverters, PdfConversions
+from orchestration.jobs import host_status
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.pdf.mineru.converter import MineruConverter
 from orchestration.processes.local_service import LocalService

@@ -9,7 +9,7 @@ from orchestration.assembly.assembled import Assembly
 from orchestration.contracts import SourceRequest
 from orchestration.contracts.facts import BreakerChanged, ServiceWaited
 from orchestration.contracts.outbox import Observation
-from orchestration.operations.last_checks import last_check, note_check
+from orchestration.formats.last_checks import last_check, note_check
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
 from tests.present import present

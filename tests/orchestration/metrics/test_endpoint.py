@@ -24,6 +24,7 @@ from orchestration.settings import Settings
 from tests.orchestration.metrics.facts import TRACE, one_of_each
 from tests.orchestration.metrics.hosts import a_status
 from tests.orchestration.metrics.outbox import SetOutbox, a_reader
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -166,3 +167,24 @@ def test_every_metric_has_a_sample_in_a_whole_scrape(serve: Serve) -> None:
     from_facts = {name for name, metric in METRICS.items() if metric.source == "facts"}
     assert {name for name in METRICS if METRICS[name].source in ("host", "dagster", "scrape")} <= sampled
     assert len(from_facts & sampled) > len(from_facts) / 2
+
+
+def test_sizes_of_stores_come_with_a_later_scrape(serve: Serve) -> None:
+    endpoint = serve()
+
+    def sized() -> dict[tuple[str, ...], float]:
+        scraped = values(httpx.get(endpoint.url).text)
+        return {key: value for key, value in scraped.items() if key[0] == "medkg_store_bytes"}
+
+    wait_until(sized)
+    assert sized()["medkg_store_bytes", "ledger"] > 0
+
+
+def test_a_part_that_fails_in_an_unknown_way_hides_no_other(serve: Serve) -> None:
+    class Damaged:
+        def read(self) -> None:
+            raise RuntimeError("a table is missing")
+
+    scraped = values(httpx.get(serve(monitoring=Damaged()).url).text)
+    assert scraped["medkg_scrape_part_up", "ledger"] == 0
+    assert scraped["medkg_scrape_part_up", "machine"] == 1

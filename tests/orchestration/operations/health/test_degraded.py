@@ -23,10 +23,10 @@ from orchestration.contracts.gates import AskedConverter, Obstacle, UnavailableC
 from orchestration.contracts.host import HostStatus
 from orchestration.contracts.outbox import OutboxReader, OutboxState
 from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.formats.last_checks import last_check, note_check
 from orchestration.operations.health import degraded as module
 from orchestration.operations.health.degradation import Degradation, advice
 from orchestration.operations.health.degraded import degraded
-from orchestration.operations.last_checks import last_check, note_check
 from orchestration.records import DocumentKey
 from orchestration.settings import load_settings
 from tests.present import present

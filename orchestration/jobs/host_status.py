@@ -1,4 +1,4 @@
-"""What the host says of itself, for commands that go on without it."""
+"""What the host says of itself, for what goes on without it: commands, and metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestration.settings import Settings
 __all__ = ["host_status"]
 
 HOST_SECONDS: Final = 5.0
-"""How long such a command waits for the host."""
+"""How long the answer is waited for."""
 
 
 def host_status(settings: Settings, *, with_health: bool = False) -> HostStatus | HostUnavailableError:
