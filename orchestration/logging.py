@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from orchestration.shown_addresses import KEYS
 from orchestration.tracing import trace_ids
 
 __all__ = ["ProcessLog", "StderrLog", "configure_logging", "redacted"]
@@ -87,17 +88,18 @@ SECRET: Final = re.compile(
     r"(?<=://)[^\s/@\"']*:[^\s/@\"']+(?=@)"  # user and password of an address
     r"|(?<=[Bb]earer )[\w.~+/=-]{4,}"
     r"|(?<=[Bb]asic )[A-Za-z0-9+/=]{8,}"
-    r"|(?<=[?&]api_key=)[^&\s\"']+|(?<=[?&]token=)[^&\s\"']+|(?<=[?&]password=)[^&\s\"']+"
-    r"|(?<=password=)[^\s&\"']+|(?<=X-Amz-Signature=)[^&\s\"']+|(?<=X-Amz-Credential=)[^&\s\"']+"
+    r"|(?<=password=)[^\s&\"']+"
 )
 """What looks like a secret, whatever setting or server it is of."""
+KEY: Final = re.compile(rf"(?i)([?&](?:{'|'.join(KEYS)})=)[^&\s\"']+")
+"""Keys in the query of an address."""
 
 
 def redacted(text: str, secrets: Collection[str] = ()) -> str:
     """The text without these secrets and without what looks like one."""
     for secret in secrets:
         text = text.replace(secret, BLOT)
-    return SECRET.sub(BLOT, text)
+    return KEY.sub(rf"\g<1>{BLOT}", SECRET.sub(BLOT, text))
 
 
 class _Redacting:

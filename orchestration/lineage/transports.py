@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from orchestration.errors import (
     MedkgError,
 )
 from orchestration.formats.yaml_source import parse_yaml, read_bytes
+from orchestration.shown_addresses import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,6 @@ REPEATABLE: Final = frozenset({408, 421, 425, 429})
 """Status codes below 500 after which the same request may succeed."""
 REFUSING: Final = frozenset({401, 402, 403, 404, 405, 407, 410, 411, 501, 505})
 """Status codes that every event would get: the address or the key is wrong."""
-
-USER_INFO: Final = re.compile(r"//[^/@\s]+@")
-"""User and password in an address."""
 
 KAFKA_SECONDS: Final = 10.0
 """How long a broker may take to accept an event."""
@@ -164,7 +161,7 @@ def _as_ours(kind: str, error: Exception) -> MedkgError:
     status = None
     with suppress(AttributeError):
         status = error.response.status_code  # type: ignore[attr-defined]
-    answer = f"the OpenLineage transport {kind}: {USER_INFO.sub('//', str(error))}"
+    answer = f"the OpenLineage transport {kind}: {shown(str(error))}"
     if status in REFUSING:
         return ConfigurationError(f"{answer}. {CONFIGURE}")
     if status is not None and 400 <= status < 500 and status not in REPEATABLE:

@@ -22,7 +22,7 @@ from orchestration.errors import (
     TransientError,
 )
 from orchestration.formats.retry_after import retry_after
-from orchestration.web.shown_addresses import shown
+from orchestration.shown_addresses import shown
 
 __all__ = ["check_status", "connection_error", "last_error"]
 

@@ -28,10 +28,10 @@ from orchestration.contracts.web import (
     WebAnswer,
 )
 from orchestration.errors import AddressRefusedError, TransientError
+from orchestration.shown_addresses import shown
 from orchestration.web.addresses import PublicTransport
 from orchestration.web.answers import last_error
 from orchestration.web.exchange import WebRequest, download_to, read_answer
-from orchestration.web.shown_addresses import shown
 
 __all__ = ["HostGuard", "PoliteWebClient", "user_agent"]
 

@@ -18,8 +18,8 @@ import httpx
 
 from orchestration.contracts.web import Admit, DownloadedFile, Params, WebAnswer
 from orchestration.errors import AddressRefusedError, AnswerTooLargeError, ServiceError, StoreUnwritableError
+from orchestration.shown_addresses import shown
 from orchestration.web.answers import check_status, connection_error
-from orchestration.web.shown_addresses import shown
 
 __all__ = ["WebRequest", "download_to", "read_answer"]
 

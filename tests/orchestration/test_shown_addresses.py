@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.web.shown_addresses import shown
+from orchestration.shown_addresses import shown
 
 
 @pytest.mark.parametrize(
