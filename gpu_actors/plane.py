@@ -11,7 +11,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,6 +26,7 @@ from gpu_actors.health.gpu_use import gpu_use
 from gpu_actors.pools.plane_chunking import call_chunkers
 from gpu_actors.pools.plane_encoding import PlaneEncoder
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
+from gpu_actors.pools.plane_spans import plane_span, set_cost
 from gpu_actors.pools.plane_tagging import PlaneTagger, tagger_of
 from gpu_actors.profiles import (
     CHUNKER_VERSION,
@@ -47,7 +47,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
-from orchestration.tracing import Span, is_tracing, span
+from orchestration.tracing import Span, is_tracing
 
 if TYPE_CHECKING:
     from gpu_actors.cluster.ray_cluster import OwnRay
@@ -231,7 +231,7 @@ class RayPlane:
     def _call_chunkers(
         self, method: str, work: Sequence[DocumentToChunk], timeout_seconds: float
     ) -> list[Outcome[list[Any]]]:
-        with _plane_span(f"chunker {method}", len(work)):
+        with plane_span(f"chunker {method}", len(work)):
             outcomes, cpu_seconds = call_chunkers(self.pools.chunkers, method, work, timeout_seconds)
         with self._lock:
             self._cpu_seconds["chunk"] += cpu_seconds
@@ -250,10 +250,9 @@ class RayPlane:
 
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Return texts with their mentions, one outcome per text, in order; see contracts.TextTagger."""
-        with _plane_span("extractor tag", len(texts)) as call:
+        with plane_span("extractor tag", len(texts)) as call:
             outcomes, cost = self._extraction_tagger().tag(texts, timeout_seconds)
-            call.set(_tokens(cost))
-        self._count("tag", cost)
+            self._count(call, "tag", cost)
         return outcomes
 
     @property
@@ -265,10 +264,9 @@ class RayPlane:
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:
         """Return what the evidence of each statement says, in order; see contracts.TextTagger."""
-        with _plane_span("extractor directions", len(statements)) as call:
+        with plane_span("extractor directions", len(statements)) as call:
             outcomes, cost = self._extraction_tagger().directions(statements, timeout_seconds)
-            call.set(_tokens(cost))
-        self._count("tag", cost)
+            self._count(call, "tag", cost)
         return outcomes
 
     def _extraction_tagger(self) -> PlaneTagger:
@@ -305,30 +303,29 @@ class RayPlane:
             raise ConfigurationError(
                 "the plane has no rerank model. Set MEDKG_RERANK_MODEL and load it: medkg up --swap"
             )
-        with _plane_span("reranker", len(passages)):
+        with plane_span("reranker", len(passages)):
             return self.reranker.score(question, passages, QUERY_SECONDS)
 
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
         """Unit vectors, zeros where a text failed, and the errors by text; counts their cost."""
-        with _plane_span("embedder", len(texts)) as call:
+        with plane_span("embedder", len(texts)) as call:
             vectors, outcome = self._encoder.dense(texts, timeout_seconds, lane)
-            call.set(_tokens(outcome))
-        self._count("dense", outcome)
+            self._count(call, "dense", outcome)
         return vectors, outcome.errors
 
     def _sparse_encoded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
         """Term weights, none where a text failed, and the errors by text; counts their cost."""
-        with _plane_span("sparse-encoder", len(texts)) as call:
+        with plane_span("sparse-encoder", len(texts)) as call:
             weights, outcome = self._encoder.sparse(texts, timeout_seconds, lane)
-            call.set(_tokens(outcome))
-        self._count("sparse", outcome)
+            self._count(call, "sparse", outcome)
         return weights, outcome.errors
 
-    def _count(self, component: str, outcome: RowsOutcome) -> None:
+    def _count(self, call: Span, component: str, outcome: RowsOutcome) -> None:
+        set_cost(call, outcome)
         with self._lock:
             self._cpu_seconds[component] += outcome.cpu_seconds
             self._tokens += outcome.tokens
@@ -398,16 +395,6 @@ class RayPlane:
             if is_tracing():
                 self.pools.flush_traces(FLUSH_SECONDS)
         leave_cluster(self._own_ray)
-
-
-def _plane_span(call: str, items: int) -> AbstractContextManager[Span]:
-    """The span of a call, the parent of its micro-batches in the actors."""
-    return span(f"plane {call}", {"medkg.items": items}, kind="client")
-
-
-def _tokens(outcome: RowsOutcome) -> dict[str, int]:
-    """Attributes of a call that has encoded rows."""
-    return {"gen_ai.usage.input_tokens": outcome.tokens, "medkg.failed": len(outcome.errors)}
 
 
 def _checked(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:
