@@ -257,7 +257,7 @@ class RunTree:
             self._runs.handed_back[window_id] = window.attempt
         for stage in list(window.stages):
             ended_as = RunState.ABORT if state is RunState.COMPLETE else state
-            yield self._end_stage(window, stage, ended_as, at, error=window.reason or LEFT)
+            yield self._of_stage(window, stage, ended_as, at, error=window.reason or LEFT)
         yield self._of_window(window, state, at, error=window.reason or None)
         self._forget_ended(window.job_id)
         self._bound()
@@ -288,11 +288,10 @@ class RunTree:
             yield from self._open_window(fact, at)
         window = self._runs.windows[fact.window_id]
         if stage in window.stages:
-            yield self._end_stage(window, stage, RunState.FAIL, at, error=STARTED_AGAIN)
+            yield self._of_stage(window, stage, RunState.FAIL, at, error=STARTED_AGAIN)
         window.starts[stage] += 1
-        run_id = str(uuid5(UUID(window.run_id), f"{stage} {window.starts[stage]}"))
-        window.stages[stage] = run_id
-        yield self._of_stage(window, stage, run_id, RunState.START, at)
+        window.stages[stage] = str(uuid5(UUID(window.run_id), f"{stage} {window.starts[stage]}"))
+        yield self._of_stage(window, stage, RunState.START, at)
 
     def _finish_stage(self, fact: Fact, body: StageFinished) -> Iterator[RunChange]:
         report = body.report
@@ -304,7 +303,7 @@ class RunTree:
             window = self._runs.windows[fact.window_id]
         nothing_came_through = report.failed > 0 and report.documents_out == 0
         codes = Counter(failure.code for failure in body.failures)
-        yield self._end_stage(
+        yield self._of_stage(
             window,
             report.stage,
             RunState.FAIL if nothing_came_through else RunState.COMPLETE,
@@ -322,7 +321,7 @@ class RunTree:
             yield from self._start_stage(fact, body.stage, fact.happened_at)
             window = self._runs.windows[fact.window_id]
         error = f"{body.code}: {body.message}"
-        yield self._end_stage(window, body.stage, RunState.FAIL, fact.happened_at, error=error)
+        yield self._of_stage(window, body.stage, RunState.FAIL, fact.happened_at, error=error)
 
     def _retry(self, fact: Fact, body: StageRetried) -> Iterator[RunChange]:
         """Report a retry, which names no window, in that of its documents, or where alone its stage runs."""
@@ -336,28 +335,12 @@ class RunTree:
             running = [window for window in running if not hashes.isdisjoint(window.documents)]
         if len(running) == 1:
             (window,) = running
-            run_id = window.stages[body.stage]
-            yield self._of_stage(window, body.stage, run_id, RunState.RUNNING, fact.happened_at, retried=body)
-
-    def _end_stage(
-        self,
-        window: WindowRun,
-        stage: str,
-        state: RunState,
-        at: float,
-        *,
-        report: StageReport | None = None,
-        counts: Counts | None = None,
-        error: str | None = None,
-    ) -> RunChange:
-        run_id = window.stages.pop(stage)
-        return self._of_stage(window, stage, run_id, state, at, report=report, counts=counts, error=error)
+            yield self._of_stage(window, body.stage, RunState.RUNNING, fact.happened_at, retried=body)
 
     def _of_stage(
         self,
         window: WindowRun,
         stage: str,
-        run_id: str,
         state: RunState,
         at: float,
         *,
@@ -366,6 +349,9 @@ class RunTree:
         error: str | None = None,
         retried: StageRetried | None = None,
     ) -> RunChange:
+        """A change of a stage's run, which an end takes from the open ones."""
+        goes_on = state in (RunState.START, RunState.RUNNING)
+        run_id = window.stages[stage] if goes_on else window.stages.pop(stage)
         job = self._runs.jobs.get(window.job_id)
         return RunChange(
             level=Level.STAGE,
