@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from orchestration.contracts.outbox import FactSink
+from orchestration.events.late_sink import LateSink
 from orchestration.lineage.transports import is_configured
 from orchestration.settings import Settings
 
@@ -34,7 +35,7 @@ def configured_sinks(settings: Settings) -> tuple[str, ...]:
 
 
 def open_sinks(settings: Settings, topology_of: TopologyOf) -> list[FactSink]:
-    """The configured sinks; raises ConfigurationError for one that cannot be used as it is configured."""
+    """The configured sinks, each opened with its first facts: what keeps one from it is its own problem."""
     openings: Mapping[str, Callable[[], FactSink]] = {
         "kafka": lambda: _kafka(settings),
         "file": lambda: _file(settings),
@@ -42,7 +43,7 @@ def open_sinks(settings: Settings, topology_of: TopologyOf) -> list[FactSink]:
         "openlineage": lambda: _lineage(settings, topology_of),
         "metrics": _metrics,
     }
-    return [openings[name]() for name in configured_sinks(settings)]
+    return [LateSink(name, openings[name]) for name in configured_sinks(settings)]
 
 
 def _kafka(settings: Settings) -> FactSink:

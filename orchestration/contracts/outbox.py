@@ -124,7 +124,11 @@ class OutboxLedger(Protocol):
 
 
 class FactSink(Protocol):
-    """Where a reader of the relay publishes to. Used by one thread."""
+    """Where a reader of the relay publishes to. Used by one thread.
+
+    Guarantees. Delivery: at least once, in the order of the facts. Idempotence: facts that come again make
+    the same messages, with the same ids. Durability: what `publish` returned for is kept by the receiver.
+    """
 
     name: str
     """Of the reader."""

@@ -109,6 +109,7 @@ def _client() -> OpenLineageClient:
     from orchestration.lineage.confirmed_kafka import ConfirmedKafkaTransport
 
     get_default_factory().register_transport("kafka", ConfirmedKafkaTransport)
+    variables = dict(os.environ)
     try:
         # The library adds the Git repository of the working directory to each event otherwise.
         client = OpenLineageClient(config={"facets": {"source_code_location": {"disabled": True}}})
@@ -116,6 +117,9 @@ def _client() -> OpenLineageClient:
         raise ConfigurationError(
             f"the OpenLineage transport cannot be opened: {error}. {CONFIGURE}"
         ) from error
+    finally:
+        for name in os.environ.keys() - variables.keys():  # it notes there how it read OPENLINEAGE_URL
+            del os.environ[name]
     _check(client)
     return client
 

@@ -138,7 +138,7 @@ def test_a_consumer_has_the_ledgers_account_after_ten_kills(url: str, tmp_path: 
         with a_crew(url, tmp_path, broker) as crew:
             _kill_at_ten_moments(ledger, crew, random)
             crew.finish()
-            wait_until(lambda: ledger.outbox.state().readers[0].behind == 0)
+            wait_until(lambda: [reader.behind for reader in ledger.outbox.state().readers] == [0])
             crew.stop_relay()
         expected = _expected(ledger)
         delivered = [json.loads(m.value() or b"") for m in messages_of(TOPIC, len(expected), broker.brokers)]

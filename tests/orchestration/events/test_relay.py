@@ -10,10 +10,11 @@ import pytest
 
 from orchestration.contracts.facts import Fact, RateLimited
 from orchestration.contracts.outbox import Observation
-from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.errors import ConfigurationError, DagsterResourceUnavailableError
 from orchestration.events import relay as relay_module
 from orchestration.events.factory import CloudEventFactory
 from orchestration.events.file import FileSink
+from orchestration.events.late_sink import LateSink
 from orchestration.events.relay import Relay
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import own_identity
@@ -120,6 +121,24 @@ def test_a_replayed_sink_gets_everything_again(ledger: SqlLedger) -> None:
     ledger.outbox.rewind("memory", 1)
     wait_until(lambda: sink.positions == [1, 2, 3, 2, 3])
     relay.close()
+
+
+def test_a_sink_that_cannot_be_opened_has_that_as_its_problem(ledger: SqlLedger) -> None:
+    note(ledger, 3)
+    opened: list[Sink] = []
+
+    def opening() -> Sink:
+        if not opened:
+            opened.append(Sink("late"))
+            raise ConfigurationError("its address is wrong. Correct it.")
+        return opened[0]
+
+    working = Sink("working")
+    relay = Relay(ledger.outbox, [LateSink("late", opening), working], own_identity())
+    relay.start()
+    wait_until(lambda: working.positions == [1, 2, 3] and opened and opened[0].positions == [1, 2, 3])
+    relay.close()
+    assert opened[0].closed
 
 
 def test_a_file_has_a_line_per_event_also_behind_one_that_was_cut_off(

@@ -243,3 +243,9 @@ def test_what_kafka_answers_counts(
     with pytest.raises(error, match="Kafka"):
         emitter.publish(FactsOfAJob().whole().facts, "")
     assert len(broker.sent) == 1
+
+
+def test_an_opened_transport_leaves_the_environment_as_it_was(server: LineageServer) -> None:
+    before = dict(os.environ)
+    Transport().close()
+    assert dict(os.environ) == before
