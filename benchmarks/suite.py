@@ -31,7 +31,7 @@ RESULTS: Final = CHECKOUT_RESULTS if CHECKOUT_RESULTS.is_dir() else Path("medkg-
 
 CASES: Final = (
     *("dense", "sparse", "extraction", "chunker", "handoff", "index", "vectors"),
-    *("extraction_quality", "launch", "arrivals", "search", "startup", "faults", "scale", "tracing"),
+    *("extraction_quality", "launch", "arrivals", "search", "startup", "faults", "scale", "telemetry"),
 )
 """Modules of benchmarks.cases, those that share a plane first."""
 
