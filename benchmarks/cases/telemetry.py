@@ -1,11 +1,11 @@
-"""What telling costs: launches with traces, events, lineage, to receivers that answer, are gone, or are silent.
+"""What telling costs: launches with traces, events, lineage, to receivers that answer, are gone or silent.
 
 Of each variant two hosts are kept at a time, one of them telling nothing. Rounds run the same documents
 through both, in a new tenant and in alternating order; the first round warms up and does not count. A run's
 seconds are those of its report; its CPU seconds are those of the host's process tree, relay and replicas
 included, until SETTLE_SECONDS after it. Figures are medians of the rounds, and of the rounds' ratios. Idle
-CPU is what the telling host takes a minute with nothing to do, less what the other takes. Beside them the time of
-a span itself.
+CPU is what the telling host takes a minute with nothing to do, less what the other takes. Beside them the
+time of a span itself.
 
 Kafka is that of MEDKG_TEST_KAFKA_BOOTSTRAP; where the variable is not set, the variants that need it are left
 out and named.
