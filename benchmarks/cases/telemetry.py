@@ -1,10 +1,10 @@
-"""What telling costs: launches with traces, events, lineage, to receivers that answer, are gone or silent.
+"""What telemetry costs: launches with traces, events, lineage, to receivers that answer, are gone or silent.
 
-Of each variant two hosts are kept at a time, one of them telling nothing. Rounds run the same documents
+Of each variant two hosts are kept at a time, one of them publishing nothing. Rounds run the same documents
 through both, in a new tenant and in alternating order; the first round warms up and does not count. A run's
 seconds are those of its report; its CPU seconds are those of the host's process tree, relay and replicas
 included, until SETTLE_SECONDS after it. Figures are medians of the rounds, and of the rounds' ratios. Idle
-CPU is what the telling host takes a minute with nothing to do, less what the other takes. Beside them the
+CPU is what the publishing host takes a minute with nothing to do, less what the other takes. Beside them the
 time of a span itself.
 
 Kafka is that of MEDKG_TEST_KAFKA_BOOTSTRAP; where the variable is not set, the variants that need it are left
@@ -96,7 +96,7 @@ def _all(address: str, broker: str) -> dict[str, str]:
 
 
 def _compared(bench: Bench, name: str, variables: Mapping[str, str]) -> Figures:
-    """A host that tells beside one that does not."""
+    """A host of a variant beside one that publishes nothing."""
     hosts = {
         "off": CommandLine.at(bench.folder / f"{name}-off", {}),
         "on": CommandLine.at(bench.folder / name, variables),
@@ -177,13 +177,13 @@ def _receiver() -> Iterator[str]:
 
 
 def _refusing_port() -> str:
-    """HOST:PORT where nobody listens."""
+    """HOST:PORT where no process listens."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 @contextmanager
 def _silent_port() -> Iterator[str]:
-    """HOST:PORT where the kernel takes connections, and nobody reads or answers."""
+    """HOST:PORT where the kernel takes connections, and no process reads or answers."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=4096)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
