@@ -90,6 +90,7 @@ OF_DOCUMENTS: Final[Sequence[FactBody]] = (
         versions=tuple(hashlib.sha256(key.doc_id.encode()).hexdigest() for key in KEYS),
     ),
     facts.DocumentFailed(failures=(FAILURE.model_copy(update={"index": 0}), FAILURE)),
+    facts.DocumentDisplaced(),
     facts.DocumentSkipped(reason="unchanged"),
     facts.DocumentHandedBack(reason="The run was stopped."),
     facts.DeadLetterReplayed(),

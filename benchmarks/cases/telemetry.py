@@ -31,8 +31,8 @@ from ..bench import Bench
 from ..load.command_line import CommandLine
 from ..load.process_tree import ProcessTree
 
-ROUNDS: Final = 5
-SETTLE_SECONDS: Final = 3.0
+ROUNDS: Final = 3
+SETTLE_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 15.0
 KAFKA: Final = "MEDKG_TEST_KAFKA_BOOTSTRAP"
 

@@ -95,9 +95,6 @@ class JobListed(Record):
 
     kind: Literal["job.listed"] = "job.listed"
     counts: DocumentCounts = Field(description="Items of this part by outcome.")
-    displaced: int = Field(
-        default=0, ge=0, description="Items of earlier parts that these replace, now skipped as superseded."
-    )
 
 
 class JobChanged(Record):
@@ -169,6 +166,15 @@ class DocumentQueued(Record):
 
     kind: Literal["document.queued"] = "document.queued"
     attached: bool = Field(default=False, description="Their outcome counts in this job too.")
+
+
+class DocumentDisplaced(Record):
+    """Earlier items of the job no longer stand for their documents: a later item of it has another revision.
+
+    Those that had failed stay failed, the others count as skipped. Facts about the later items follow.
+    """
+
+    kind: Literal["document.displaced"] = "document.displaced"
 
 
 class DocumentSkipped(Record):
@@ -315,6 +321,7 @@ FactBody: TypeAlias = Annotated[
     | StageAbandoned
     | StageRetried
     | DocumentQueued
+    | DocumentDisplaced
     | DocumentSkipped
     | DocumentCommitted
     | DocumentFailed

@@ -23,7 +23,7 @@ WITHOUT_EVENTS: Final = frozenset({"search.served"})
 
 OF_BATCH: Final[Mapping[type[Any], Callable[[Any, int], EventData]]] = {
     facts.JobOpened: lambda body, _: types.JobOpenedData(source=body.source, attended=body.attended),
-    facts.JobListed: lambda body, _: types.JobListedData(counts=body.counts, displaced=body.displaced),
+    facts.JobListed: lambda body, _: types.JobListedData(counts=body.counts),
     facts.JobChanged: lambda body, _: types.JobChangedData(
         state=body.state, counts=body.counts, duration_ms=body.seconds * 1000
     ),
@@ -92,6 +92,7 @@ OF_DOCUMENT: Final[Mapping[type[Any], Callable[[Any, int, Ids], EventData]]] = {
     facts.StageRetried: lambda body, _, ids: retried(body, **ids),
     facts.WindowLeased: lambda _, __, ids: types.DocumentRunningData(**ids),
     facts.DocumentQueued: lambda body, _, ids: types.DocumentQueuedData(**ids, attached=body.attached),
+    facts.DocumentDisplaced: lambda _, __, ids: types.DocumentDisplacedData(**ids),
     facts.DocumentSkipped: lambda body, _, ids: types.DocumentSkippedData(**ids, reason=body.reason),
     facts.DocumentCommitted: _committed,
     facts.DocumentFailed: _failed,

@@ -98,7 +98,6 @@ class JobListedData(EventData):
 
     event = "job.listed"
     counts: DocumentCounts = Field(description="Items of this part by outcome.")
-    displaced: int = Field(ge=0, description="Items of earlier parts that these replace: skipped now.")
 
 
 class JobChangedData(EventData):
@@ -145,6 +144,12 @@ class DocumentRunningData(_OfDocument):
     """A run works on the document."""
 
     event = "document.running"
+
+
+class DocumentDisplacedData(_OfDocument):
+    """The document's earlier item of the job counts no longer for it: skipped now, or failed if it was."""
+
+    event = "document.displaced"
 
 
 class DocumentSkippedData(_OfDocument):
@@ -286,6 +291,7 @@ EVENT_TYPES: Final[Mapping[str, type[EventData]]] = {
         WindowCommittedData,
         DocumentQueuedData,
         DocumentRunningData,
+        DocumentDisplacedData,
         DocumentSkippedData,
         DocumentCommittedData,
         DocumentFailedData,

@@ -86,7 +86,8 @@ class Enqueueing:
 
     def _write(self, work: Batch) -> None:
         connection = self._connection
-        displaced = self._supersede([work.known[key]["id"] for key in work.superseded if key in work.known])
+        displaced = list(dict.fromkeys(key for key in work.superseded if key in work.known))
+        self._supersede([work.known[key]["id"] for key in displaced])
         upsert(
             connection,
             documents,
@@ -120,15 +121,11 @@ class Enqueueing:
         note_revisions(connection, work.revisions)
         self._mark_deleted(work)
 
-    def _supersede(self, document_ids: Sequence[int]) -> int:
-        """Let items of earlier batches of this job stand no longer for their documents; failures stay.
-
-        Returns the number of items.
-        """
+    def _supersede(self, document_ids: Sequence[int]) -> None:
+        """Let items of earlier batches of this job stand no longer for their documents; failures stay."""
         failed = job_items.c.outcome == "failed"
-        displaced = 0
         for batch in batches(document_ids):
-            displaced += self._connection.execute(
+            self._connection.execute(
                 update(job_items)
                 .where(job_items.c.job_id == self._submission.job_id, job_items.c.document_id.in_(batch))
                 .values(
@@ -137,8 +134,7 @@ class Enqueueing:
                     reason=case((failed, None), else_=SUPERSEDED),
                     chunks=0,
                 )
-            ).rowcount
-        return displaced
+            )
 
     def _mark_deleted(self, work: Batch) -> None:
         """Mark documents that their source deleted. Work on them ends; what is committed stays visible."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from orchestration.contracts import DocumentCounts, Submission
 from orchestration.contracts.facts import (
     DeadLetterReplayed,
+    DocumentDisplaced,
     DocumentFailed,
     DocumentQueued,
     GateReached,
@@ -33,19 +34,19 @@ def record_listing(
     connection: Connection,
     submission: Submission,
     work: Batch,
-    displaced: int,
+    displaced: Sequence[DocumentKey],
     replayed: Sequence[DocumentKey],
     now: float,
 ) -> None:
     """Write the facts of a batch whose rows are written.
 
-    `displaced`: items of earlier batches that it replaced; `replayed`: documents whose dead letters it tries
-    again.
+    `displaced`: documents whose items of earlier batches it replaced; `replayed`: those whose dead letters it
+    tries again.
     """
     outcomes = Counter(item["outcome"] for item in work.items)
     reasons = Counter(item["reason"] for item in work.items if item["reason"])
     counts = DocumentCounts(total=outcomes.total(), **outcomes, **reasons)
-    record_of_job(connection, submission, JobListed(counts=counts, displaced=displaced), now)
+    record_of_job(connection, submission, JobListed(counts=counts), now)
 
     def add(body: Any, of: Named) -> None:
         if of:
@@ -54,6 +55,7 @@ def record_listing(
     def own(keys: Sequence[DocumentKey]) -> Named:
         return [(key, correlation_id(submission.job_id, key)) for key in keys]
 
+    add(DocumentDisplaced(), own(displaced))
     add(DeadLetterReplayed(), own(replayed))
     add(DocumentQueued(), own([key for key, row in work.writes.items() if row["status"] == Status.QUEUED]))
     attached = _attached(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from medkg.testing.ledger_suite.builders import a_failure, a_job, an_item, at_the_gate, claimed, taken
 from ops.observability.dashboards import files
-from ops.observability.overview_panels import OVERVIEW
 from ops.observability.servers import alertmanager, free_port, missing_programs, prometheus
-from ops.observability.slo_panels import SLO
 from orchestration.contracts.facts import (
     DeadLetterReplayed,
     DocumentQueued,
@@ -42,23 +39,12 @@ from orchestration.metrics.endpoint import MetricsEndpoint
 from orchestration.metrics.names import METRICS, RAY_METRICS
 from orchestration.metrics.readings import DagsterTicks
 from orchestration.settings import Settings
-from tests.ops.prometheus import rules
+from tests.ops.prometheus import OF_PROMETHEUS, PANELS, QUERIES, answered, names_of, rules, unanswered_rules
 from tests.orchestration.metrics.facts import a_fact, one_of_each
 from tests.orchestration.metrics.hosts import a_status
 from tests.orchestration.metrics.outbox import SetOutbox, a_reader
 
-PANELS = [panel for rows in (OVERVIEW, SLO) for row in rows.values() for panel in row]
-QUERIES = [query.expr for panel in PANELS for query in panel.queries]
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
-OF_PROMETHEUS = {"up", "ALERTS"}
-WORDS = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-
-
-def names_of(expression: str) -> set[str]:
-    """Metrics of an expression: words with the prefix of one, or those of Prometheus itself."""
-    without_labels = re.sub(r"\{[^}]*\}|\"[^\"]*\"", "", expression)
-    words = set(WORDS.findall(without_labels))
-    return {word for word in words if word.startswith(("medkg", "dagster_", "ray_")) or word in OF_PROMETHEUS}
 
 
 def test_the_files_are_what_the_panels_say() -> None:
@@ -238,7 +224,7 @@ def test_every_panel_and_rule_is_answered_and_an_alert_arrives(tmp_path: Path) -
             ) as address,
         ):
             assert until(60, lambda: "MedkgStoresDiffer" in json.dumps(hooked) and bool(paged))
-            assert until(30, lambda: not empty_queries(address)), empty_queries(address)
+            assert until(30, lambda: answered(address) == set(QUERIES)), set(QUERIES) - answered(address)
             assert unanswered_rules(address) == []
             exemplars = httpx.get(
                 f"{address}/api/v1/query_exemplars",
@@ -254,23 +240,6 @@ def test_every_panel_and_rule_is_answered_and_an_alert_arrives(tmp_path: Path) -
     assert page["payload"]["custom_details"]["runbook"].endswith("#medkgstoresdiffer")
     endpoint.close()
     ledger.close()
-
-
-def empty_queries(address: str) -> list[str]:
-    """Panels' queries that Prometheus refuses, or that have no sample."""
-    return [expr for expr in QUERIES if not answered(address, expr)]
-
-
-def answered(address: str, expr: str) -> bool:
-    expression = expr.replace("$__rate_interval", "10s").replace("$__range", "5m")
-    answer = httpx.get(f"{address}/api/v1/query", params={"query": expression}).json()
-    assert answer["status"] == "success", (expr, answer)
-    return any(sample["value"][1] != "NaN" for sample in answer["data"]["result"])
-
-
-def unanswered_rules(address: str) -> list[str]:
-    groups = httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"]
-    return [rule["name"] for group in groups for rule in group["rules"] if rule["health"] != "ok"]
 
 
 def test_rows_of_the_overview_follow_the_specification() -> None:

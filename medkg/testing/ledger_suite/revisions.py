@@ -87,6 +87,22 @@ class RevisionSuite:
         assert summary.documents == DocumentCounts(total=2, failed=1, pending=1)
         assert len(summary.failures) == 1
 
+    def test_documents_that_a_later_batch_takes_over_are_facts(self, ledger: Ledger) -> None:
+        ledger.jobs.open(a_submission())
+        ledger.jobs.enqueue("job-1", [old(), an_item("2", revision="1"), an_item("3")], fingerprint_of)
+        commit_all(ledger, claimed(ledger, "job-1"))
+        before = ledger.outbox.read(0, 100)[-1].position
+        again = [old(), new(), a_deletion("2", revision="2"), an_item("3")]
+        ledger.jobs.enqueue("job-1", again, fingerprint_of)
+        facts = ledger.outbox.read(before, 100)
+        assert [(fact.body.kind, [each and each.key.doc_id for each in fact.documents]) for fact in facts] == [
+            ("job.listed", []),
+            ("document.displaced", ["1", "2"]),
+            ("document.queued", ["1"]),
+        ]
+        expected = DocumentCounts(total=7, committed=1, pending=1, skipped=5, superseded=2, deleted=1)
+        assert counts(ledger, "job-1") == expected
+
     def test_equal_content_is_a_repeat_whatever_its_revision(self, ledger: Ledger) -> None:
         job = a_job(ledger, old("same"), new("same"), old("other", "1|2022-01-01"))
         assert counts(ledger, job) == DocumentCounts(total=3, pending=1, skipped=2, superseded=1)

@@ -40,7 +40,9 @@ class Accounts:
             return
         self._seen.add(event["id"])
         kind = event["type"].removeprefix(PREFIX)
-        if kind == "job.listed":
+        if kind == "job.opened":
+            self._total[event["jobid"]] += 0
+        elif kind == "job.listed":
             self._total[event["jobid"]] += event["data"]["counts"]["total"]
             self._failed[event["jobid"]] += event["data"]["counts"]["failed"]
         elif kind.startswith(("document.", "gate.")) and "pipeline" in event:
@@ -49,12 +51,11 @@ class Accounts:
     def _of_document(self, kind: str, event: Mapping[str, Any], outcomes: dict[str, str]) -> None:
         if kind == "document.queued":
             _move(outcomes, ["waiting"], "pending")
-            job = event.get("jobid")
-            if job is None:  # queued again by an operator, for no job
-                return
-            if outcomes.get(job) == "failed":  # an earlier item of the same job failed, and stays so
-                self._failed[job] += 1
-            outcomes[job] = "pending"
+            if "jobid" in event:  # else queued again by an operator, for no job
+                outcomes[event["jobid"]] = "pending"
+        elif kind == "document.displaced":
+            if outcomes.pop(event["jobid"], None) == "failed":  # and stays so
+                self._failed[event["jobid"]] += 1
         elif kind == "gate.reached":
             _move(outcomes, ["pending"], "waiting")
         elif kind in ("gate.opened", "document.handedback"):

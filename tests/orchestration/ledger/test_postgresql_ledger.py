@@ -17,6 +17,7 @@ from orchestration.errors import ConfigurationError, UsageError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import documents, metadata
+from tests.orchestration.ledger.accounts_from_events import AccountsFromEvents
 from tests.orchestration.postgresql import in_schema, needs_postgresql, own_schema
 from tests.waiting import wait_until
 
@@ -29,7 +30,7 @@ def url() -> Iterator[str]:
         yield schema_url
 
 
-class TestPostgresqlLedger(LedgerSuite):
+class TestPostgresqlLedger(AccountsFromEvents, LedgerSuite):
     @pytest.fixture
     def ledger(self, url: str, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(url, LEASE_SECONDS, clock)

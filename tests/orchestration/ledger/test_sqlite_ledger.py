@@ -9,9 +9,10 @@ import pytest
 
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.ledger import SqlLedger, open_ledger
+from tests.orchestration.ledger.accounts_from_events import AccountsFromEvents
 
 
-class TestSqliteLedger(LedgerSuite):
+class TestSqliteLedger(AccountsFromEvents, LedgerSuite):
     @pytest.fixture
     def ledger(self, tmp_path: Path, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", LEASE_SECONDS, clock)

@@ -16,6 +16,7 @@ import pytest
 
 import demo as demo_package
 from medkg.testing.builders import a_study
+from ops.observability.servers import free_port
 from orchestration.topology.shipped import shipped_folder
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder
 from tests.orchestration.command_line import Medkg
@@ -40,6 +41,7 @@ class OneHost:
     trials: ReplayServer
     mineru: MineruProcess
     """Not running; a test that starts it kills it."""
+    metrics_port: int
 
     def tenant(self, name: str) -> Medkg:
         """Commands for one tenant of the host's data folder."""
@@ -61,9 +63,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHost]:
         environment.setenv("MEDKG_RERANK_MODEL", str(a_cross_encoder(folder / "tiny")))
         environment.setenv("MEDKG_CLINICALTRIALS_URL", trials.url)
         environment.setenv("MEDKG_CONTACT", "ann@example.org")
-        started = OneHost(folder / "data", trials, mineru)
+        started = OneHost(folder / "data", trials, mineru, free_port())
         with pytest.MonkeyPatch.context() as of_the_host_alone:
             of_the_host_alone.setenv("MEDKG_MINERU_URL", mineru.url)
+            of_the_host_alone.setenv("MEDKG_METRICS_PORT", str(started.metrics_port))
             started.tenant("default")("up")
         yield started
         started.tenant("default")("down")

@@ -1,0 +1,130 @@
+"""Dashboards and rules over real runs: a Prometheus scrapes the host and Ray, and no panel stays empty."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from medkg.testing.synthetic_pdfs import LAYOUTS, an_article, pdf_of
+from ops.observability.servers import missing_programs, prometheus
+from tests.ops.prometheus import QUERIES, answered, names_of, rules, unanswered_rules
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import CORPUS, OneHost
+from tests.waiting import PATIENCE, wait_until
+
+pytestmark = [
+    pytest.mark.plane,
+    pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
+]
+
+TENANT = "watched"
+
+GPU = ("medkg_gpu_", "ray_medkg_gpu_")
+"""Metrics of GPUs: the plane of this test computes on CPUs."""
+
+NOT_PROVOKED = {
+    "medkg_stage_abandoned_total",  # a service away for longer than MEDKG_UNAVAILABLE_SECONDS
+    "medkg_search_degraded_total",  # a search without one of its legs
+    "dagster_circuit_breaker_state",  # five failures of a service in a row
+}
+"""Metrics without a series in these runs; tests/ops/test_dashboards.py has facts for them."""
+
+
+class Watch:
+    """A Prometheus, and what its queries have answered since it was started."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.seen: set[str] = set()
+
+    def look(self) -> set[str]:
+        """Queries that have had no sample until now."""
+        self.seen |= answered(self.address)
+        return set(QUERIES) - self.seen
+
+    def metrics(self) -> set[str]:
+        """Names of all series."""
+        return set(httpx.get(f"{self.address}/api/v1/label/__name__/values").json()["data"])
+
+
+@pytest.fixture
+def watch(host: OneHost, tmp_path: Path) -> Iterator[Watch]:
+    ray = host.data_dir / "run" / "ray-metrics.json"
+    with prometheus(tmp_path, [f"127.0.0.1:{host.metrics_port}"], ray, None, "1s") as address:
+        yield Watch(address)
+
+
+def run_documents(
+    medkg: Medkg, host: OneHost, papers: Path, monkeypatch: pytest.MonkeyPatch, watch: Watch
+) -> None:
+    """Jobs of files, with failures; of a service with retries and a limit; of PDFs at a gate."""
+    for number in (1, 2):  # a rate needs a value before and after
+        of_tenant = Medkg(host.data_dir, f"{TENANT}-{number}")
+        of_tenant("run", "auto", "--path", str(CORPUS), expect=1)
+        of_tenant("submit", "auto", "--path", str(CORPUS / "articles"))
+        medkg(
+            "run",
+            "clinical-trials",
+            "--source",
+            "clinicaltrials",
+            "--query",
+            "EGFR",
+            "--limit",
+            str(20 * number),
+        )
+        watch.look()
+    for number in (1, 2):
+        run = medkg.process("run", "pdf-two-phase", "--path", str(papers / str(number)), "--json")
+        medkg.wait_until(lambda: medkg("gate", "list")["waiting"], run)
+        medkg.wait_until(lambda: medkg("gate", "list")["waiting"][0]["obstacle"], run)
+        watch.look()
+        host.mineru.start()
+        try:
+            run.communicate(timeout=PATIENCE)
+        finally:
+            host.mineru.kill()
+        watch.look()
+
+
+def read_documents(medkg: Medkg, watch: Watch) -> None:
+    """Searches, a verification, a replay of dead letters, and a backup."""
+    of_tenant = Medkg(medkg.data_dir, f"{TENANT}-1")
+    for query in ("Who could not join?", "Which dose was given?", "What did patients report?"):
+        of_tenant("search", query)
+        watch.look()
+    of_tenant("verify")
+    of_tenant("dlq", "replay", "--all", expect=1)
+
+
+def test_no_panel_stays_empty_and_every_rule_is_evaluated(
+    host: OneHost, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    medkg = host.tenant(TENANT)
+    monkeypatch.setenv("MEDKG_MINERU_URL", host.mineru.url)
+    for number in (1, 2):
+        (tmp_path / "papers" / str(number)).mkdir(parents=True)
+        (tmp_path / "papers" / str(number) / "a.pdf").write_bytes(
+            pdf_of(an_article(number), LAYOUTS["one column"])
+        )
+    run_documents(medkg, host, tmp_path / "papers", monkeypatch, watch)
+    read_documents(medkg, watch)
+    medkg("backup", str(tmp_path / "backup"))
+    started = time.monotonic()
+    wait_until(lambda: all(_excused(query) for query in watch.look()) or time.monotonic() - started > 60)
+    assert sorted(query for query in watch.look() if not _excused(query)) == []
+    assert unanswered_rules(watch.address) == []
+    named = set().union(*(names_of(rule["expr"]) for rule in rules()))
+    assert {name for name in named - watch.metrics() if not _is_excused(name)} == set()
+    assert not watch.metrics() & NOT_PROVOKED
+
+
+def _excused(query: str) -> bool:
+    return any(map(_is_excused, names_of(query)))
+
+
+def _is_excused(name: str) -> bool:
+    return name.startswith(GPU) or name in NOT_PROVOKED
