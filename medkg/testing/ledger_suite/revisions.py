@@ -95,7 +95,9 @@ class RevisionSuite:
         again = [old(), new(), a_deletion("2", revision="2"), an_item("3")]
         ledger.jobs.enqueue("job-1", again, fingerprint_of)
         facts = ledger.outbox.read(before, 100)
-        assert [(fact.body.kind, [each and each.key.doc_id for each in fact.documents]) for fact in facts] == [
+        assert [
+            (fact.body.kind, [each and each.key.doc_id for each in fact.documents]) for fact in facts
+        ] == [
             ("job.listed", []),
             ("document.displaced", ["1", "2"]),
             ("document.queued", ["1"]),
