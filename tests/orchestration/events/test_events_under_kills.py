@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import create_engine, func, select
 
 from medkg.testing.builders import TENANT
+from ops.examples.job_accounts import Accounts
 from orchestration.contracts import Ledger
 from orchestration.errors import PlaneUnavailableError
 from orchestration.events.factory import CloudEventFactory
@@ -27,7 +28,6 @@ from orchestration.ledger import open_ledger
 from orchestration.ledger.tables import commits, dead_letters, stage_reports, windows
 from tests.exhaustive import fewer
 from tests.orchestration.command_line import MEDKG
-from tests.orchestration.events.consumer import Accounts
 from tests.orchestration.events.processes import JOBS
 from tests.orchestration.kafka import OwnBroker, messages_of, own_broker
 from tests.orchestration.postgresql import BOTH_DATABASES, own_schema

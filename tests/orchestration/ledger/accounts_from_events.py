@@ -7,11 +7,11 @@ from typing import Final
 
 import pytest
 
+from ops.examples.job_accounts import Accounts
 from orchestration.contracts.facts import DocumentErased, Fact, JobOpened
 from orchestration.errors import UsageError
 from orchestration.events.factory import CloudEventFactory
 from orchestration.ledger import SqlLedger
-from tests.orchestration.events.consumer import Accounts
 
 FACTS_AT_ONCE: Final = 500
 

@@ -1,16 +1,24 @@
 """A consumer of medkg's events: the account of each job, from nothing but the messages of the topic.
 
-Comes in: CloudEvents as JSON values, in the order in which a consumer gets them: those of one document in
-order, those of different documents in any. An event may come more than once. Leaves: how many documents of
-each job are committed, failed, skipped, waiting and pending, as `medkg status JOB` shows it.
+    python -m ops.examples.job_accounts kafka-1:9092,kafka-2:9092
+
+It reads the topic from its beginning to its end and prints a JSON line per job: how many of its documents
+are committed, failed, skipped, waiting and pending, as `medkg status JOB` shows it. A second argument names
+another topic. `Accounts` takes the events of one document in order, those of different documents in any, and
+an event more than once.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+TOPIC: Final = "orchestration.events.v1"
 PREFIX: Final = "org.medicalkg.orchestration."
 OUTCOMES: Final = {
     "document.committed": "committed",
@@ -80,3 +88,46 @@ class Accounts:
 def _move(outcomes: dict[str, str], before: Collection[str], after: str) -> None:
     """Set the outcome in every job where the document has one of `before`."""
     outcomes.update({job: after for job, outcome in outcomes.items() if outcome in before})
+
+
+def events_until_now(brokers: str, topic: str = TOPIC) -> Iterator[dict[str, Any]]:
+    """The events of the topic from its beginning to its present end; raises KafkaException."""
+    config = {"bootstrap.servers": brokers, "group.id": "job-accounts", "auto.offset.reset": "earliest"}
+    consumer = Consumer(config | {"enable.auto.commit": False, "enable.partition.eof": True})
+    consumer.subscribe([topic])
+    ended: set[int | None] = set()
+    try:
+        while not ended or len(ended) < len(consumer.assignment()):
+            message = consumer.poll(1.0)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                yield json.loads(message.value() or b"")
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+            else:
+                raise KafkaException(error)  # librdkafka goes on trying where no broker answers
+    finally:
+        consumer.close()
+
+
+def main() -> int:
+    """Print the accounts of all jobs; returns the exit code."""
+    if len(sys.argv) not in (2, 3):
+        sys.stderr.write("usage: python -m ops.examples.job_accounts BROKERS [TOPIC]\n")
+        return 2
+    accounts = Accounts()
+    try:
+        for event in events_until_now(*sys.argv[1:]):
+            accounts.take(event)
+    except KafkaException as error:
+        sys.stderr.write(f"{sys.argv[1]}: {error.args[0].str()}. Correct the address or the topic.\n")
+        return 3
+    for job, account in accounts.by_job().items():
+        sys.stdout.write(json.dumps({"job": job, **account}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
