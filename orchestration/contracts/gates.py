@@ -58,6 +58,11 @@ class UnavailableConverter(Record):
     requested: AskedConverter = Field(description="The converter.")
     obstacle: Obstacle = Field(description="Its last error.")
 
+    @property
+    def resource(self) -> str:
+        """Its name among the resources of a host."""
+        return f"PDF converter {self.requested.name}"
+
 
 class PdfTask(Record):
     """The conversion of the PDF of one document."""

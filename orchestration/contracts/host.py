@@ -123,6 +123,38 @@ class HostStatus(Record):
         store = [f"store: {self.store_problem}"] if self.store_problem else []
         return [*plane, *store, *self._lines(ChildState.RUNNING, ChildState.FAILED)]
 
+    def unusable(self) -> dict[str, str]:
+        """Why each resource cannot be used now, by name; none that works, or is about to start.
+
+        Replicas are among them where `plane_health` was asked for.
+        """
+        problems = {
+            child.name: child.problem
+            for child in self.children
+            if child.problem and child.state is not ChildState.STARTING
+        }
+        if self.plane == "failed":
+            problems["plane"] = self.plane_error or "it failed"
+        if self.store_problem:
+            problems["store"] = self.store_problem
+        return problems | self.replica_faults() | self._converter_obstacles()
+
+    def replica_faults(self) -> dict[str, str]:
+        """Faults of the plane's replicas, by `replica POOL-NUMBER`."""
+        return {
+            f"replica {pool}-{number}": str(health["fault"])
+            for pool, replicas in self.plane_health.items()
+            if isinstance(replicas, list)
+            for number, health in enumerate(replicas)
+            if health.get("fault")
+        }
+
+    def _converter_obstacles(self) -> dict[str, str]:
+        return {
+            converter.resource: f"{converter.obstacle.code} {converter.obstacle.message}"
+            for converter in self.unavailable_converters
+        }
+
     def _lines(self, *states: ChildState) -> list[str]:
         return [
             f"{child.name}: {child.problem}"

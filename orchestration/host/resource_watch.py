@@ -20,7 +20,7 @@ from orchestration.contracts.host import HostStatus
 from orchestration.contracts.outbox import Observation, OutboxLedger
 from orchestration.errors import MedkgError
 
-__all__ = ["ResourceWatch", "problems_of"]
+__all__ = ["ResourceWatch"]
 
 READING_SECONDS: Final = 10.0
 KEPT_SECONDS: Final = 86_400.0
@@ -50,7 +50,7 @@ class ResourceWatch:
     def read(self) -> None:
         """Note what changed since the last reading."""
         status = self._status()
-        problems = problems_of(status)
+        problems = status.unusable()
         noted = self._noted if self._noted is not None else self._lost_before()
         restarts = {child.name: child.restarts for child in status.children}
         ended = [
@@ -96,21 +96,6 @@ class ResourceWatch:
                 self._log.info("resources not read", code=error.code, message=error.message)
             except Exception:  # noqa: BLE001 - a host does not end because it cannot be watched
                 self._log.exception("resources not read")
-
-
-def problems_of(status: HostStatus) -> dict[str, str]:
-    """Why each resource of a host cannot be used now; none that works, or is about to start."""
-    problems = {
-        child.name: child.problem for child in status.children if child.problem and child.state != "starting"
-    }
-    if status.plane == "failed":
-        problems["plane"] = status.plane_error or "it failed"
-    if status.store_problem:
-        problems["store"] = status.store_problem
-    for converter in status.unavailable_converters:
-        obstacle = converter.obstacle
-        problems[f"converter {converter.requested.name}"] = f"{obstacle.code} {obstacle.message}"
-    return problems
 
 
 def _changed(name: str, problem: str | None) -> ResourceChanged:

@@ -49,7 +49,10 @@ BACKUP_SECONDS: Final = 2 * 86_400.0
 
 
 def degraded(parts: Parts, host: HostStatus | None, now: float | None = None) -> list[Degradation]:
-    """All that is degraded, the most general first; [] when nothing is."""
+    """All that is degraded, the most general first; [] when nothing is.
+
+    What a host states now and has also noted in the ledger is one of them, with the time of the note.
+    """
     at = time.time() if now is None else now
     tenant, data_dir = parts.settings.tenant, parts.settings.data_dir
     of_ledger: Mapping[str, Reading] = {
@@ -65,7 +68,15 @@ def degraded(parts: Parts, host: HostStatus | None, now: float | None = None) ->
         "backup": lambda: _backup(last_check(data_dir, "backup"), at),
         "verification": lambda: _verification(last_check(data_dir, "verify")),
     }
-    return [*_of_host(host), *_read("ledger", of_ledger), *_read("machine", of_machine)]
+    noted = _read("ledger", of_ledger)
+    since = {each.subject: each.since for each in noted}
+    of_host = [each.model_copy(update={"since": since.get(each.subject)}) for each in _of_host(host)]
+    shown = {each.subject for each in of_host}
+    return [
+        *of_host,
+        *(each for each in noted if each.subject not in shown),
+        *_read("machine", of_machine),
+    ]
 
 
 def _read(name: str, readings: Mapping[str, Reading]) -> list[Degradation]:
@@ -104,18 +115,16 @@ def _of_host(host: HostStatus | None) -> Iterator[Degradation]:
     """Replicas with a fault, and PDF converters that take no tasks."""
     if host is None:
         return
-    for pool, replicas in host.plane_health.items():
-        for number, health in enumerate(replicas):
-            if isinstance(health, Mapping) and health.get("fault"):
-                yield Degradation(
-                    subject=f"replica {pool}-{number}",
-                    cause=str(health["fault"]),
-                    next_step="It restarts by itself; see logs/host.log. `medkg doctor` checks GPUs.",
-                )
+    for replica, fault in host.replica_faults().items():
+        yield Degradation(
+            subject=replica,
+            cause=fault,
+            next_step="It restarts by itself; see logs/host.log. `medkg doctor` checks GPUs.",
+        )
     for converter in host.unavailable_converters:
         code = converter.obstacle.code or ""
         yield Degradation(
-            subject=f"PDF converter {converter.requested.name}",
+            subject=converter.resource,
             cause=converter.obstacle.message,
             next_step=advice(code) or "Start it; its documents wait at their gate.",
             code=code,
