@@ -1,7 +1,8 @@
 """`make observe`: a data folder with `/metrics` over a demo run, watched by Prometheus and Alertmanager.
 
-Comes in: a data folder. Leaves: addresses on stdout, until Ctrl-C; then everything that it started has ended.
-A program that this machine lacks is named and left out.
+Comes in: a data folder. Leaves: addresses and the trace of the run on stdout, until Ctrl-C; then everything
+that it started has ended. A program that this machine lacks is named and left out. Spans go to
+OTEL_EXPORTER_OTLP_ENDPOINT where that is set, otherwise to a small collector that draws them as a tree.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from typing import Final
 
 from rich.console import Console
 
+from ops.observability.otlp_collector import otlp_collector
 from ops.observability.servers import alertmanager, free_port, missing_programs, prometheus, waited_for
 
 CONSOLE: Final = Console(highlight=False, soft_wrap=True)
+ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 ENDPOINT_SECONDS: Final = 60.0
 CORPUS: Final = Path(__file__).parents[2] / "demo" / "corpus"
 
@@ -39,13 +42,18 @@ def main() -> None:
         "MEDKG_DATA_DIR": str(data_dir),
     }
     with ExitStack() as stack:
+        collector = None
+        if ENDPOINT not in environment:
+            collector = stack.enter_context(otlp_collector())
+            environment[ENDPOINT] = collector.url
         stack.callback(_medkg, ["down"], environment)
         _medkg(["up"], environment)
         if not waited_for(f"http://{metrics}/metrics", ENDPOINT_SECONDS):
             raise SystemExit(f"/metrics does not answer at {metrics}; see the logs in {data_dir / 'logs'}")
         _say(f"metrics       http://{metrics}/metrics")
         _watch(stack, data_dir, metrics)
-        _medkg(["submit", "auto", "--path", str(CORPUS)], environment)
+        _medkg(["run", "auto", "--path", str(CORPUS)], environment)
+        _say(collector.tree() if collector is not None else f"traces        {environment[ENDPOINT]}")
         _say("medkg top     MEDKG_DATA_DIR=" + str(data_dir) + " .venv/bin/medkg top")
         _say("Ctrl-C ends all of it.")
         try:
@@ -104,8 +112,10 @@ def _webhook() -> Iterator[str]:
 
 
 def _medkg(arguments: Sequence[str], environment: dict[str, str]) -> None:
-    """Run a `medkg` command; raises CalledProcessError."""
-    subprocess.run([str(Path(sys.executable).with_name("medkg")), *arguments], check=True, env=environment)
+    """Run a `medkg` command; raises SystemExit when it failed, which documents that failed are not."""
+    command = [str(Path(sys.executable).with_name("medkg")), *arguments]
+    if (code := subprocess.run(command, check=False, env=environment).returncode) > 1:
+        raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from ops.observability.otlp_collector import OtlpCollector, Received, otlp_collector
 from tests.orchestration.command_line import Medkg
-from tests.servers.otlp_collector import OtlpCollector, Received, otlp_collector
 
 pytestmark = pytest.mark.plane
 

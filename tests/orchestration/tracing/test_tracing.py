@@ -14,6 +14,7 @@ from contextvars import copy_context
 import pytest
 from structlog.testing import capture_logs
 
+from ops.observability.otlp_collector import OtlpCollector, otlp_collector
 from orchestration import tracing
 from orchestration.errors import SearchLegTimeoutError
 from orchestration.tracing import (
@@ -27,7 +28,6 @@ from orchestration.tracing import (
     traceparent,
     tracing_problem,
 )
-from tests.servers.otlp_collector import OtlpCollector, otlp_collector
 
 A_PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOT_SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
