@@ -10,7 +10,9 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 import httpx
@@ -19,12 +21,17 @@ from ops.observability.overview_panels import OVERVIEW
 from ops.observability.panels import Panel, Query
 from ops.observability.slo_panels import SLO
 
-__all__ = ["draw"]
+__all__ = ["draw", "scrape_seconds"]
 
 POINTS: Final = 120
 COLUMNS: Final = 3
 LEGENDS: Final = 8
 """Series of a panel that are named."""
+TITLE_WIDTH: Final = 70
+SCRAPES: Final = 4
+"""Scrapes that a rate goes over at least."""
+DURATION: Final = re.compile(r"([0-9.]+)(ms|s|m|h)")
+UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def draw(address: str, rows: Mapping[str, Sequence[Panel]], path: Path, seconds: float) -> None:
@@ -50,7 +57,7 @@ def _draw(axis: Any, panel: Panel, address: str, seconds: float) -> None:
     series = [each for query in panel.queries for each in _series(address, query, seconds)]
     for number, (name, moments, values) in enumerate(series):
         axis.plot(moments, values, label=name if number < LEGENDS else None, marker=".", markersize=3)
-    axis.set_title(f"{panel.title} [{panel.unit}]", fontsize=9)
+    axis.set_title(fill(f"{panel.title} [{panel.unit}]", TITLE_WIDTH), fontsize=9)
     axis.set_ylim(bottom=0)
     axis.tick_params(labelsize=7)
     if series:
@@ -63,7 +70,9 @@ def _series(address: str, query: Query, seconds: float) -> list[tuple[str, list[
     """Name, seconds before now and values of each series of a query."""
     end = time.time()
     step = max(1.0, seconds / POINTS)
-    expression = query.expr.replace("$__rate_interval", f"{max(4, int(4 * step))}s")
+    between = scrape_seconds(address)
+    rate_interval = math.ceil(max(step + between, SCRAPES * between))  # as Grafana has it
+    expression = query.expr.replace("$__rate_interval", f"{rate_interval}s")
     expression = expression.replace("$__range", f"{int(seconds)}s")
     parameters: dict[str, str | float] = {
         "query": expression,
@@ -80,6 +89,17 @@ def _series(address: str, query: Query, seconds: float) -> list[tuple[str, list[
         )
         for result in answer["data"]["result"]
     ]
+
+
+@cache
+def scrape_seconds(address: str) -> float:
+    """Seconds between two scrapes of a Prometheus, the longest of its targets; raises HTTPStatusError."""
+    answer = httpx.get(f"{address}/api/v1/targets", params={"state": "active"}).raise_for_status().json()
+    intervals = [target["scrapeInterval"] for target in answer["data"]["activeTargets"]]
+    return max(
+        (sum(float(number) * UNITS[unit] for number, unit in DURATION.findall(each)) for each in intervals),
+        default=0.0,
+    )
 
 
 def _legend(template: str, labels: Mapping[str, str]) -> str:
