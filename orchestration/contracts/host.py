@@ -126,7 +126,7 @@ class HostStatus(Record):
     def unusable(self) -> dict[str, str]:
         """Why each resource cannot be used now, by name; none that works, or is about to start.
 
-        Replicas are among them where `plane_health` was asked for.
+        Processes and replicas are among them where the health of children was asked for.
         """
         problems = {
             child.name: child.problem
@@ -137,12 +137,12 @@ class HostStatus(Record):
             problems["plane"] = self.plane_error or "it failed"
         if self.store_problem:
             problems["store"] = self.store_problem
-        return problems | self.replica_faults() | self._converter_obstacles()
+        return problems | self._converter_obstacles()
 
     def replica_faults(self) -> dict[str, str]:
-        """Faults of the plane's replicas, by `replica POOL-NUMBER`."""
+        """Faults of the plane's replicas, by the names that they have among the children."""
         return {
-            f"replica {pool}-{number}": str(health["fault"])
+            f"{pool} replica {number}": str(health["fault"])
             for pool, replicas in self.plane_health.items()
             if isinstance(replicas, list)
             for number, health in enumerate(replicas)

@@ -38,6 +38,13 @@ def test_each_replica_of_a_pool_is_listed(of_host: Children) -> None:
     ]
 
 
+def test_a_status_names_faulty_replicas_as_the_children_do(of_host: Children) -> None:
+    health = {"embedders": [{"pid": 5}, {"fault": "unavailable"}], "batch_tokens": {"dense": 7}}
+    status = HostStatus(pid=1, kept=True, profile="cpu", plane="ready", plane_health=health)
+    watched = status.model_copy(update={"children": tuple(of_host.health(health))})
+    assert status.replica_faults() == watched.unusable() == {"embedders replica 1": "unavailable"}
+
+
 def test_a_replica_that_stays_faulty_has_failed_until_it_answers(
     of_host: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,15 +65,6 @@ def test_a_loss_and_a_return_are_one_fact_each(ledger: SqlLedger) -> None:
     ]
 
 
-def test_the_fault_of_a_replica_is_a_loss(ledger: SqlLedger) -> None:
-    sick = {"embedder": [{"fault": None}, {"fault": "MEDKG-901 GPU 1: Xid 79"}], "batch_tokens": 4096}
-    states = iter([a_status(), a_status().model_copy(update={"plane_health": sick}), a_status()])
-    watch = ResourceWatch(lambda: next(states), ledger.outbox)
-    for _ in range(3):
-        watch.read()
-    assert changes(ledger) == [("replica embedder-1", False, "MEDKG-901"), ("replica embedder-1", True, "")]
-
-
 def test_a_process_that_was_restarted_between_two_readings_was_lost_too(ledger: SqlLedger) -> None:
     child = ChildHealth(name="daemon", pid=7, state=ChildState.RUNNING)
     states = iter([(child,), (child.model_copy(update={"restarts": 1}),), (child,)])

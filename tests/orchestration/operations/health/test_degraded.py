@@ -211,17 +211,17 @@ def test_faults_of_replicas_and_converters_come_from_the_host(tmp_path: Path) ->
         ),
     )
     replica, converter = found(parts(tmp_path), host)
-    assert (replica.subject, replica.cause) == ("replica embedder-1", "GPU 1: Xid 79")
+    assert (replica.subject, replica.cause) == ("embedder replica 1", "GPU 1: Xid 79")
     assert (converter.subject, converter.cause) == ("PDF converter mineru", "mineru does not answer.")
 
 
 def test_a_fault_that_the_host_states_and_has_noted_is_shown_once_with_its_time(tmp_path: Path) -> None:
     broken = {"embedder": [{"fault": "GPU 0: Xid 79"}]}
     host = HostStatus(pid=1, kept=True, profile="gpu", plane="ready", plane_health=broken)
-    ((name, problem),) = host.unusable().items()
-    lost = a_fact(ResourceChanged(resource=name, available=False, message=problem), 60)
+    name = "embedder replica 0"  # as the host's children have it
+    lost = a_fact(ResourceChanged(resource=name, available=False, message="GPU 0: Xid 79"), 60)
     (each,) = found(parts(tmp_path, facts=[lost]), host)
-    assert (each.subject, each.cause, each.since) == ("replica embedder-0", "GPU 0: Xid 79", NOW - 60)
+    assert (each.subject, each.cause, each.since) == (name, "GPU 0: Xid 79", NOW - 60)
 
 
 def test_a_ledger_that_does_not_answer_is_named_once_and_costs_its_limit(
